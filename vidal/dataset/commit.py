@@ -189,9 +189,10 @@ def _write(
 
 
 def _with_stale(now: WorkIdentity, stale: list[StaleStage], discovered: WorkIdentity) -> WorkIdentity:
-    """Returns the WorkIdentity to record for a shard: `now`, but with the versions that made the stored results.
+    """Returns the WorkIdentity to record for a shard. Its versions are those that made the stored results. Its choices are now.choices.
 
-    stale: the stages whose stored results come from earlier versions. discovered: the versions with which the candidates were found.
+    discovered: the WorkIdentity with which the candidates were found. stale: the stages that have results of other versions. All other
+    results were made by the versions of `now`.
     """
     kept = {name: version for each in stale for name, version in each.made_by.versions.items()}
     return WorkIdentity({**now.versions, **discovered.versions, **kept}, now.choices)

@@ -29,7 +29,7 @@ def depth_loss(estimate: Tensor, target: Tensor) -> Tensor:
 
 
 def infrared_loss(estimate: Tensor, target: Tensor) -> Tensor:
-    """Returns the mean loss of a batch: of intensity, structure (Wang et al. 2004) and edges.
+    """Returns the mean loss of a batch: a weighted sum of the losses of intensity, structure (Wang et al. 2004) and edges.
 
     estimate, target: (n, h, w) in [0, 1]; target is NaN outside the picture.
     """

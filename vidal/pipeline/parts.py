@@ -36,9 +36,13 @@ def stored_metadata(stage: Stage, storage: Storage, part: Part) -> dict[str, str
 
 
 def is_done(stage: Stage, recipe: Recipe, storage: Storage, part: Part) -> bool:
-    """Returns whether a stored part is up to date: the stage would compute the same now, and no record must be tried again.
+    """Returns whether a part is stored and up to date.
 
-    With engine.keep_stale, a part that another version of the code made is up to date if settings, weights and inputs are the same.
+    A stored part is up to date under three conditions:
+
+    1. No record of the part is to be tried again.
+    2. The inputs of the part have not changed.
+    3. The versions of the code, the settings and the weights have not changed. With engine.keep_stale, the versions may have changed.
     """
     stored = stored_metadata(stage, storage, part)
     return stored is not None and is_current(stored, stage, recipe, storage, part)

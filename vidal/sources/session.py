@@ -174,7 +174,10 @@ class Network:
 
 
 class _SessionPool:
-    """Idle sessions, by the name of the identity (an account or proxy) that they use; None for sessions without one."""
+    """Keeps idle sessions, to lend them again.
+
+    A session is kept under the name of its identity (an account or proxy). A session without an identity is kept under None.
+    """
 
     def __init__(self) -> None:
         self._sessions: dict[str | None, list[Session]] = {}

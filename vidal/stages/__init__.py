@@ -1,4 +1,5 @@
-"""The stages of the pipeline, each in its own file or folder: the code that processes a record, and a Stage, which describes this code.
+"""The stages of the pipeline. Each stage has its own file or folder.
 
-order.py lists the stages. A process imports only the stages that it runs.
+The file or folder contains the code that processes a record, and the Stage that describes this code. order.py lists the stages.
+vidal/stages/__init__.py imports no stage. A process can therefore import only the stages that it needs.
 """

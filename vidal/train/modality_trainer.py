@@ -191,7 +191,7 @@ class ModalityTrainer:
         return self._without_frozen(self.final_model().state_dict())
 
     def load_trained(self, weights: dict[str, Tensor]) -> None:
-        """Replaces the weights of final_model() by these, which were returned by trained_weights. Frozen weights stay as they are."""
+        """Replaces the weights and buffers of final_model(), except its frozen weights. weights: an earlier result of trained_weights."""
         self.final_model().load_state_dict(weights, strict=False)
 
     def _without_frozen(self, state: dict[str, Tensor]) -> dict[str, Tensor]:

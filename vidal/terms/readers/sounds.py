@@ -42,10 +42,10 @@ def _label(row: list[str]) -> str:
 
 
 def esc50(corpus: Corpus) -> Iterator[str]:
-    """Yields the class names of ESC-50 (Piczak 2015), without repetitions.
+    """Yields the class names of ESC-50 (Piczak 2015).
 
-    They are read from the column category of meta/esc50.csv. In a csv with the columns index, mid and display_name, they are read from
-    display_name.
+    In the published file meta/esc50.csv, the names are in the column category. Another csv may have them in the column display_name.
+    A name that occurs in several rows of a csv is yielded once.
     """
     if extension(corpus) == ".csv":
         yield from distinct(fields(corpus, "category", "display_name"))
