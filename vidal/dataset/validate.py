@@ -86,9 +86,12 @@ def _shard_problems(storage: Storage, shard: int, rows: list[ManifestRow], kept_
 
 
 def _copy_problems(row: ManifestRow, shard: int, kept_in: dict[str, int]) -> Iterator[str]:
-    """Yields a problem if the clip was already kept before, or if it is marked as a copy of a clip that was not kept before.
+    """Yields a problem if the row does not fit the rows that were checked before it.
 
-    kept_in: the shard of each clip that was kept before, by clip id. If the clip is not a copy, this function adds it to kept_in.
+    An original is a row without `duplicate_of`. Two originals must not have the same clip id. In any other row, `duplicate_of` must be
+    the clip id of an original that was checked before.
+
+    kept_in: the shard of each original that was checked before, by clip id. If this row is an original, the function adds it.
     """
     if row["duplicate_of"] is None:
         if row["clip_id"] in kept_in:

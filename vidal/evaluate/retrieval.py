@@ -128,10 +128,14 @@ def _counts(
 
 
 def _column_chunks(count: int, starts: np.ndarray | None) -> Iterator[tuple[int, int, np.ndarray | None]]:
-    """Divides the gallery (the answers to rank) into chunks of rows. Yields (first row, end, groups) of each chunk.
+    """Divides the gallery (the answers to rank) into chunks of rows. A group of rows is never divided.
 
-    starts: the first row of each group of answers, or None if there are no groups. A group is never divided. groups: the group of each
-    row, counted from 0 within the chunk; None if there are no groups.
+    count: the number of rows. starts: the index of the first row of each group; None if there are no groups.
+
+    Yields three values for each chunk:
+    the index of its first row;
+    the index after its last row;
+    the group of each of its rows, counted from 0 within the chunk; None if there are no groups.
     """
     if starts is None:
         yield from ((start, min(start + _COLUMNS, count), None) for start in range(0, count, _COLUMNS))

@@ -236,9 +236,12 @@ def _check_damage(reader: TrackReader, container: str) -> None:
 
 
 def _check_size(width: int, height: int, stream: Any, max_pixels: int) -> None:
-    """Raises RecordError: too_many_pixels if the frames are too large; corrupt if the file states pixels of an impossible shape.
+    """Raises RecordError(too_many_pixels) if a frame has more than max_pixels pixels, as stored or as displayed.
 
-    width, height: as stored. A frame whose pixels are wider than high counts with the width that it has once they are square.
+    If a file states that its pixels are wider than high, its frames are displayed wider than they are stored. If the stated shape of
+    the pixels is impossible, raises RecordError(corrupt).
+
+    width, height: the size of a frame as stored.
     """
     aspect = Fraction(stream.sample_aspect_ratio or 1)
     shape = f"{width}x{height} with pixels {float(aspect):g} times as wide as high"

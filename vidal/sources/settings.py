@@ -63,7 +63,10 @@ class Search(Settings):
         return False
 
     def minimums(self) -> tuple[Minimum, ...]:
-        """Returns the rules that drop results with too few comments, for example. If a result has no such number, the rule keeps it."""
+        """Returns the minimums of this search, such as the smallest number of comments that a result may have.
+
+        If a result states a smaller number, it is dropped. If a result does not state the number, it passes.
+        """
         return ()
 
 

@@ -1,4 +1,8 @@
-"""Stores the answers of models by the hash of their question: one file per answer if datasets share them, else one file per part."""
+"""Stores the answers of models. The key of an answer is the hash of its question.
+
+FileAnswers stores each answer in a file of its own, in a folder that datasets can share. PartAnswers stores the new answers of each part
+together in one file, inside the dataset.
+"""
 
 from __future__ import annotations
 

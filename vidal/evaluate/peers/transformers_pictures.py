@@ -43,10 +43,11 @@ class PatchReader(MediaReader):
         self._processor = processor
 
     def picture(self, image: Image.Image) -> Float32Array:
-        """Returns (patches_max, patch + 2) float32: the `patch` values of each patch, and two more columns. Rows at the end are padding.
+        """Returns one row per patch, (patches_max, patch + 2) float32. `patch` is the number of values in a patch.
 
-        The first of the two columns is 1 for a real patch and 0 for padding. The other starts with the height and the width of the
-        picture, counted in patches; the rest of it is 0.
+        The rows after the last patch are padding. The first `patch` columns hold the values of the patches. The next column is 1 for a
+        patch and 0 for padding. In the last column, the first row holds the height of the picture and the second row its width, both
+        counted in patches. The other rows of the last column are 0.
         """
         out = self._processor(images=image.convert("RGB"), return_tensors="pt")
         patches = out["pixel_values"][0].float().numpy()
