@@ -45,9 +45,12 @@ class SpanWriter:
     def _write_video(self, file: MediaFile, span: Span, path: Path) -> Probe:
         """Writes a span as an MP4.
 
-        Decoding starts at the beginning of the file, unless the file has an index and only a part of it is wanted. Then decoding
-        starts at the key frame before the span, which is faster. If this fails with an error other than too_costly, or if the new file
-        lacks part of the span, the span is written once more, decoded from the beginning of the file.
+        There are two ways to decode a span. The slow way starts at the beginning of the file. The fast way starts at the key frame
+        before the span.
+
+        If the file has no index, or if the span is the whole file, only the slow way is used. In all other cases, the fast way is tried
+        first. If the new file lacks part of the span, the slow way is tried next. If the fast way raises a RecordError other than
+        too_costly, the slow way is also tried next.
         """
         if not span.is_whole and transcode.is_indexed(file.properties):
             try:

@@ -57,7 +57,8 @@ class ActiveIdentity:
 class Identities:
     """The identities of a recipe.
 
-    If crawl.share_identities is set, a candidate or query uses the identity that is free first. If not, a hash assigns one to it.
+    If crawl.share_identities is set, a candidate or query uses the identity that is free first. If not, a hash assigns one
+    identity to each candidate or query.
     """
 
     def __init__(self, crawl: Crawl, rate_limiter: RateLimiter | None, out: str | None):

@@ -115,7 +115,10 @@ class _Batch(Generic[RecordT, ResultT]):
         return wait_s
 
     def wait(self) -> list[ResultT]:
-        """Waits for all results. If a record fails, waits only for those that are being processed, then raises the error."""
+        """Waits until all records are done, and returns their results.
+
+        If a record fails, no more records are started. When the records that are being processed are done, `wait` raises the error.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self._unfinished == 0 or (self.has_failed and self._running == 0))
         if self._error:

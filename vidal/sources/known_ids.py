@@ -8,7 +8,11 @@ _RECENT_MAX = 2**16
 
 
 class KnownIds:
-    """Maps UUIDs to numbers by their last 62 random bits. The chance that any two of ten million are confused is 1 in 92,000."""
+    """Maps UUIDs to numbers. Two UUIDs count as equal if their last 64 bits are equal.
+
+    Two of these bits are the same in every UUID. The other 62 are as good as random. With ten million UUIDs, the chance of at least one
+    confusion is 1 in 92,000.
+    """
 
     def __init__(self) -> None:
         self._recent: dict[int, int] = {}

@@ -38,9 +38,10 @@ def _is_other_sequence(value: object) -> bool:
 
 
 def as_picture(item: object, caller: str) -> Path | inputs.Pictured | Image.Image:
-    """Returns a picture item as a PIL picture, or as something that inputs.open_picture can open.
+    """Returns a picture as a PIL picture, or as something that inputs.open_picture can open.
 
-    caller: the method that the user called, for errors. Raises TypeError for any other item.
+    item: what the user passed as a picture. caller: the method that the user called, for errors.
+    Raises TypeError if the item has a wrong type, shape or dtype.
     """
     if isinstance(item, (str, Path)):
         return Path(item)

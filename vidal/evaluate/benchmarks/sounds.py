@@ -65,9 +65,9 @@ def _listed_captions(path: Path) -> Iterator[tuple[str, tuple[str, ...], tuple[s
 
 
 def audioset(folder: Path) -> Benchmark:
-    """Reads AudioSet (Gemmeke et al. 2017): the labels of each segment, and the names of the 527 classes. A segment may have several.
+    """Reads the evaluation segments of AudioSet (Gemmeke et al. 2017). A segment may belong to several of the 527 classes.
 
-    The files are eval_segments.csv and class_labels_indices.csv.
+    eval_segments.csv lists the segments and the classes of each. class_labels_indices.csv has the names of the classes.
     """
     index = files.annotation(folder, "class_labels_indices.csv", "audioset_class_labels_indices.csv")
     classes = {files.column(row, index, "mid"): files.column(row, index, "display_name") for row in files.rows(index)}
