@@ -33,7 +33,8 @@ class Outcome:
 
 def clean_detail(text: str) -> str:
     """Returns a text as the ledger stores it: without passwords in addresses, and at most its last DETAIL_MAX characters."""
-    return encodable(without_credentials(text)[-DETAIL_MAX:])
+    cleaned: str = encodable(without_credentials(text)[-DETAIL_MAX:])
+    return cleaned
 
 
 def outcome_row(

@@ -127,8 +127,9 @@ class _Batch(Generic[RecordT, ResultT]):
 
     def _begin(self) -> bool:
         with self._changed:
-            self._running += not self.has_failed
-            return not self.has_failed
+            may_start = not self.has_failed  # Read once: another thread may set the error meanwhile.
+            self._running += may_start
+            return may_start
 
     def _end(self, is_done: bool) -> None:
         with self._changed:
