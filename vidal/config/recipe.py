@@ -149,9 +149,9 @@ class Recipe(Settings):
 
 
 def recipe_from(data: Mapping[str, Any]) -> Recipe:
-    """Makes a Recipe of its keys and their values. Imports the plugins that the recipe names.
+    """Builds a Recipe from its keys and values. Imports the plugins that the recipe names.
 
-    Raises UserError for a plugin that cannot be imported, pydantic.ValidationError for anything else that is wrong.
+    Raises UserError if a plugin cannot be imported, and pydantic.ValidationError if anything else is wrong.
     """
     plugins = data.get("plugins") or ()
     if isinstance(plugins, (list, tuple)) and plugins:

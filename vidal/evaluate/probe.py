@@ -47,10 +47,10 @@ class Clips:
 
 
 def embed_clips(storage: Storage, samples: TrainingSamples, width: int, progress: Progress) -> Clips:
-    """Returns the features of each clip, which are the mean over up to FRAMES of its pictures.
+    """Computes the features of each clip. They are the mean over at most FRAMES pictures of the clip.
 
-    The features of a clip are NaN if one of these pictures cannot be read. width: the length of the vectors in Clips.zero_shot, which is
-    that of the language tower's vectors.
+    If one of these pictures cannot be read, the features of the clip are NaN. width: the width of the language tower. The vectors in
+    Clips.zero_shot have the same width.
     """
     settings = Encoder(side=SIDE, tuning="head")
     tower = EfficientNetTower(Modality.IMAGE, settings, width, None).eval()

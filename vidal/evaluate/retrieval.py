@@ -159,10 +159,11 @@ def _group_maxima(scores: torch.Tensor, groups: torch.Tensor) -> torch.Tensor:
 
 
 def within(k: int, above: np.ndarray, wrong: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Returns the probability that a right answer is among the first k.
+    """Returns, for each of n queries, the probability that a right answer is among the first k. All arrays are (n,).
 
-    above: the number of answers that score higher than the best right answer. wrong, right: the numbers of wrong and right answers that
-    score the same as the best right answer; they are in random order. All three, and the result, are (n,).
+    above: the number of answers that score higher than the best right answer. wrong: the number of wrong answers that score the same as
+    the best right answer. right: the number of right answers with this score, including the best right answer itself. Answers with the
+    same score are in random order.
     """
     places = np.clip(k - above, 0, None)
     missed = np.ones(len(above))

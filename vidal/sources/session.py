@@ -135,8 +135,8 @@ class Network:
     def session_for(self, candidate: Candidate) -> Iterator[Session | IdentitySession]:
         """Lends a session for a candidate.
 
-        It is an IdentitySession if the recipe has identities (accounts and proxies of the user), and an extractor of yt-dlp fetches the
-        candidate. Otherwise, it is a Session without an identity.
+        If the recipe has identities (accounts and proxies of the user) and an extractor of yt-dlp fetches the candidate, lends an
+        IdentitySession. Otherwise, lends a Session without an identity.
         """
         with contextlib.ExitStack() as lent:
             session = lent.enter_context(self.session())
@@ -147,13 +147,13 @@ class Network:
             yield IdentitySession(self, candidate["candidate_id"], lent)
 
     def call(self, work: Callable[[Sources], T], key: str | None = None) -> tuple[T, int]:
-        """Calls `work` within the recipe's limits, and again after a transient failure. Each call may use another session.
+        """Calls `work` within the recipe's limits. After a transient failure, calls `work` again.
 
-        So `work` must not need what an earlier call has left in a session. Returns the result of the work and the number of attempts.
-        Raises RecordError if no attempt succeeds.
+        Each attempt may use another session. No attempt may depend on what an earlier attempt left in its session. Returns the result of
+        the work and the number of attempts. Raises RecordError if no attempt succeeds.
 
-        key: names the work, which is then done with one of the user's identities (accounts and proxies), if the recipe has any. None: no
-        identity is used.
+        key: the name of the work, such as the text of a search. If there is a key and the recipe has identities (accounts and proxies of
+        the user), each attempt uses an identity. Otherwise, no identity is used.
         """
         with contextlib.ExitStack() as lent:
             has_identity = key is not None and bool(self.identities)

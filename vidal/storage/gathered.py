@@ -1,8 +1,10 @@
-"""Gathers the tables of all stages of a shard into one archive, so that a large dataset with storage.media: tar has few objects.
+"""Moves the tables of all stages of a shard into one archive, so that a large dataset has few objects.
 
-The archive is written before the tables are removed. If a table is stored again later, the new file is read instead of the copy in
-the archive, until it is gathered too. The class Storage reads and lists each gathered table by the table's
-own name, as if it were still a file.
+The commit of a shard does this if the recipe sets `storage.media` to `tar`. The archive is written before the tables are removed. The
+class Storage still reads and lists each table under the name of its former file.
+
+A later build may store a table again, as a file. Then this file is read, and not the old table in the archive. The next commit moves
+the file into the archive and replaces the old table.
 """
 
 from __future__ import annotations

@@ -90,7 +90,10 @@ def find_peer(checkpoint: str) -> Peer | None:
 
 
 def _kind_of(folder: Path) -> str | None:
-    """Returns the key in KINDS of the encoder in a folder, according to its configuration file; None for any other encoder."""
+    """Finds out the kind of the encoder in a folder from its configuration file. Returns a key of KINDS.
+
+    Returns None if the folder has no configuration file of one of these kinds.
+    """
     if (folder / _OPEN_CLIP).is_file():
         return "open_clip"
     try:

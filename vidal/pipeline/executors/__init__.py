@@ -47,9 +47,10 @@ class Executor(Protocol):
         """Runs a function over the items, in any order, and yields the results as they come."""
 
     def phases(self, stages: list[Stage]) -> list[list[Stage]]:
-        """Returns the stages in groups that run one after another: one group if the cluster can hold all stages at once.
+        """Divides the stages into groups. The groups run one after another.
 
-        Raises UserError if a single stage needs more than the cluster has.
+        If the cluster can hold all stages at once, there is only one group. Raises UserError if engine.phases is `auto` and the cluster
+        is too small for a single stage.
         """
 
     def pipeline(self, stages: list[Stage], runtime: Runtime) -> AbstractContextManager[Run]:
