@@ -5,6 +5,7 @@ import pandas as pd
 from tests.conftest import LIGHT, sets, vidal, write_video
 from tests.support.inline import vidal_inline
 from tests.support.listed import listed
+from vidal.sources.catalogue_files import Catalogue
 from vidal.sources.embedded.media import build_media
 
 
@@ -69,3 +70,13 @@ def test_a_shard_without_a_clip_is_committed_and_exits_1(tmp_path):
     assert done.returncode == 1 and "no clip was kept" in done.stdout
     assert len(pd.read_parquet(out)) == 0
     assert pd.read_parquet(out / "_ledger").reason.tolist() == ["bad_url"]
+
+
+def test_a_list_at_an_http_address_is_noticed_when_it_changes(tmp_path, serve_folder):
+    path = tmp_path / "list.csv"
+    path.write_text("url,title\nhttp://a.example/1.mp4,one\n")
+    address = f"{serve_folder(tmp_path)}/list.csv"
+    first = Catalogue(address).stamp()
+    assert Catalogue(address).stamp() == first
+    path.write_text("url,title\nhttp://a.example/2.mp4,another\n")
+    assert Catalogue(address).stamp() != first

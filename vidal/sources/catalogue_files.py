@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
+from uuid import uuid4
 
 import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from vidal import ids
 from vidal.errors import UserError
 from vidal.sources.delimited import delimited_rows
 from vidal.sources.json_arrays import elements
@@ -27,6 +29,8 @@ _PACKED = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zst": "zstd"}
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _BLOCK = 2**20
 _PARQUET_ROWS = 10_000
+# What an HTTP server may say about the content of a file. If it says nothing, the file is read each time.
+_VALIDATORS = ("ETag", "Content-MD5", "Digest", "Last-Modified")
 _COMMENT = re.compile(r"(?:^|\s)#.*", re.S)
 
 # The cells of a row of a user's list, by the names of the columns. A cell of Parquet or JSON need not be a text.
@@ -57,11 +61,16 @@ class Catalogue:
             raise UserError(f"{self.where}: no such file")
 
     def stamp(self) -> list[str]:
-        """Returns one text for each file, but does not read the files.
+        """Returns one text for each file, but does not read the files. If a file changes, its text changes."""
+        return [f"{path} {self._stamp_of(path)}" for path in self.paths]
 
-        If a file changes, its text changes. But the text of a file at an http or https address is always the same.
-        """
-        return [f"{path} {self._fs.ukey(path)}" for path in self.paths]
+    def _stamp_of(self, path: str) -> str:
+        if "http" not in self._fs.protocol:
+            return str(self._fs.ukey(path))
+        # fsspec takes files at http addresses for unchanging.
+        info = self._fs.info(path)
+        stated = {name: info[name] for name in _VALIDATORS if info.get(name)}
+        return ids.fingerprint([stated, info.get("size")]) if stated else uuid4().hex
 
     def sha256(self) -> str:
         """Returns the hash of the bytes of all files, which are read once, in blocks."""
