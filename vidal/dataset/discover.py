@@ -91,7 +91,7 @@ def part_count(storage: Storage, shard: int) -> int:
 
 
 class _Failed(TypedDict):
-    """A query that has failed, as it is stored, so that it can be repeated.
+    """A stored query that has failed. A later build can repeat it.
 
     search_index: the index of the search in the recipe. term: the search term. limit: the largest number of results.
     """

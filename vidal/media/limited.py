@@ -56,8 +56,8 @@ class _Process:
     def call(self, limits: Limits, request: bytes) -> object:
         """Runs a pickled function call in the child process, and returns its result.
 
-        Raises what the function raises. Raises RecordError if the child process exceeds the limits or crashes. The child process is then
-        dead, as it is after an interruption of the wait.
+        Raises what the function raises. Raises RecordError if the child process crashes, or is killed for using too much time or memory.
+        If the wait for the result is interrupted, the child process is killed too.
         """
         try:
             self._connection.send_bytes(request)

@@ -1,7 +1,7 @@
 """Counts what the user's identities (accounts and proxies) use of their hourly budgets.
 
-Also remembers how long an identity pauses after a website has blocked it. The rate limiter uses this module, because it serves the whole
-cluster. Counts and pauses are stored in files, so that they survive a restart.
+Also remembers how long an identity pauses after a website has blocked it. The rate limiter uses this module. Workers that share a
+rate limiter therefore share the counts and pauses. A build stores both in a file, so that they survive a restart.
 """
 
 from __future__ import annotations

@@ -130,10 +130,10 @@ def _ending(path: str) -> str:
 
 
 def _text(file: _Hashed, path: str) -> Iterator[IO[str]]:
-    """Yields one text stream, with the content of a file; a compressed file is unpacked.
+    """Yields one text stream with the content of a file. Unpacks a compressed file.
 
-    When the caller has read the stream, the rest of the file is read too, so that the digest covers the whole file. Bytes that cannot be
-    decoded become lone surrogates, so that the caller can recognise and refuse the row that contains them.
+    An unpacker can stop before the end of the file. The digest must cover the whole file. After the stream, the rest is therefore read.
+    In a UTF-8 text, each byte that cannot be decoded becomes a lone surrogate. The caller can refuse a row that contains a surrogate.
     """
     unpacked = io.BufferedReader(_unpacked(file, _PACKED.get(PurePosixPath(path).suffix.lower())), _BLOCK)
     encoding = "utf-16" if unpacked.peek(2)[:2] in _UTF16 else "utf-8-sig"

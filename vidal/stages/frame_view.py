@@ -24,8 +24,8 @@ EstimateT = TypeVar("EstimateT")
 class FrameView(ABC, Generic[EstimateT]):
     """The base of the workers that compute views such as depth. It implements Batched (vidal.pipeline.stage).
 
-    batch_size: how many pictures the model gets at a time. None means as many as the clip with the most frames has, among the
-    clips that are passed to `many` together.
+    batch_size: the largest number of pictures that the model gets at a time. If it is None, each call of `many` uses the number of
+    frames of its largest clip.
     """
 
     view: str

@@ -26,9 +26,9 @@ class PoolSpec:
 
     @property
     def requests(self) -> list[Request]:
-        """The resources that the pool holds from its start to its end.
+        """The CPUs and GPUs of the workers that the pool starts with, one request per worker.
 
-        They are those of its minimum number of workers, with one request per worker.
+        A pool starts with its minimum number of workers, and keeps these workers until it ends.
         """
         return [Request(self.resources.cpus, self.gpus)] * self.resources.workers[0]
 
