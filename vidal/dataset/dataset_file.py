@@ -37,8 +37,11 @@ class DatasetFile(TypedDict):
 def claim(storage: Storage, recipe: Recipe) -> None:
     """Creates a dataset of this recipe in an empty storage. If the storage holds a dataset, checks that it is one of this recipe.
 
-    Raises UserError, and changes nothing, if the storage holds a dataset of another recipe, listing or media folder, a dataset that this
-    version of vidal cannot continue, or other files.
+    Raises UserError, and changes nothing, in three cases:
+
+    - The storage holds files, but no dataset.
+    - The storage holds a dataset of another recipe, catalogue or collection.
+    - The storage holds a dataset that this version of vidal cannot continue.
     """
     catalogue = recipe.listing.rstrip("/").rsplit("/", 1)[-1] if recipe.listing else None
     identity: Identity = {"recipe": recipe.name, "catalogue": catalogue}

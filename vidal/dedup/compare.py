@@ -119,8 +119,10 @@ def compare(
 def nearest_of(pairs: Pairs, excluded: Container[int] = ()) -> dict[int, int]:
     """Returns the clips that are copies, as {number of the copy: index of its pair}.
 
-    A clip is a copy if it is the later clip of a pair whose earlier clip is not a copy itself. If it has several such pairs, the first of
-    them is returned. pairs: sorted by the later clip, as Pairs.joined returns them. excluded: numbers of clips whose pairs are ignored.
+    The later clip of a pair is a copy of the earlier clip. But the pair is ignored if its earlier clip is itself a copy. If a clip is the
+    later clip of several pairs that are not ignored, the first of these pairs counts.
+
+    pairs: sorted by the later clip, as Pairs.joined returns them. excluded: numbers of clips whose pairs are ignored too.
     """
     nearest: dict[int, int] = {}
     for place, (later, earlier) in enumerate(zip(pairs.later.tolist(), pairs.earlier.tolist(), strict=True)):

@@ -48,9 +48,9 @@ def audio_track(container: InputContainer) -> Any:
 
 
 def _choose(streams: Sequence[Any]) -> Any:
-    """Returns the first track that is marked as the default, or else the first track, as players do.
+    """Chooses among the tracks that can be decoded, as players do. If no track can be decoded, returns None.
 
-    Tracks that cannot be decoded do not count. Returns None if there is no other track.
+    Returns the first track that is marked as the default. If no track is marked, returns the first track.
     """
     usable = [stream for stream in streams if stream.codec_context]  # A stream without a codec context has no decoder.
     return next((stream for stream in usable if stream.disposition & _DEFAULT), usable[0] if usable else None)

@@ -359,7 +359,10 @@ def _log_part(computed: int, rows: list[Row], outcomes: list[LedgerRow], seconds
 
 
 def _marks(outcomes: list[LedgerRow]) -> dict[str, str]:
-    """Returns how many outcomes of a part the next run must try to replace, by their kind. The metadata of the part stores the counts."""
+    """Returns how many outcomes of a part are quarantined, and how many are awaiting (see ledger.is_awaiting), for the part's metadata.
+
+    If one of these numbers is not zero, the next run works on the part again.
+    """
     quarantined = sum(outcome["reason"] == Reason.QUARANTINED.value for outcome in outcomes)
     awaiting = sum(ledger.is_awaiting(outcome) for outcome in outcomes)
     return {"quarantined": str(quarantined), "awaiting": str(awaiting)}

@@ -17,10 +17,11 @@ _TEXTS = ("title", "caption")
 
 
 def split_spans(row: ListedRow) -> list[ListedRow | RowError]:
-    """Returns one row for each span, with a RowError in place of a span that is not valid; or the row unchanged if it has no spans.
+    """Returns one row for each span. If a span is not valid, the result has a RowError instead of the span's row.
 
-    If another column, such as Panda-70M's captions, is a list as long as the list of spans, each span gets its own element.
-    Raises RowError if the whole row cannot be used.
+    If the row has no list of spans, the result is this row alone, unchanged.
+    Another column, such as Panda-70M's captions, may hold a list with one element for each span. Each span then gets its own element.
+    If the whole row cannot be used, a RowError is raised.
     """
     column = next((name for name in _SPAN_COLUMNS if name in row and not is_missing(row[name])), None)
     spans = _spans(row[column]) if column else None

@@ -86,9 +86,10 @@ class FrameView(ABC, Generic[EstimateT]):
         return Output([self._empty(clip)], (outcome,))
 
     def _model_spec(self, model: ModelSpec) -> ModelSpec:
-        """Returns the spec of the view's model. With `mode: paper`, the model resizes pictures to the size in VIDAL-10M's script.
+        """Returns the spec of the view's model. Its option `input` is the size to which the model resizes pictures.
 
-        If the recipe sets the option `input` of the model, this size is used instead.
+        If the recipe has `mode: paper` and does not set `input`, this method sets `input` to the size in VIDAL-10M's script. In all
+        other cases, the spec is returned unchanged.
         """
         if not self._is_paper:
             return model

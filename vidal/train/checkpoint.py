@@ -41,10 +41,13 @@ class TrainerState(TypedDict):
 class Place(TypedDict):
     """How far one process has read in the data of one modality.
 
-    start, done: which records of the epoch this run had to read when it began or was resumed: those from position `start` on, except
-    the positions in `done`. Both are the same in all processes, which divide these records among themselves.
+    start: the processes divide the records of the epoch among themselves, from this position on.
+    done: the positions after `start` that are left out of this division. Their records were consumed before the run was resumed.
     cursor: how many records of its share the process has consumed.
-    unreadable: how many records it could not read in the whole run. missed: how many of these were in this epoch.
+    unreadable: how many records the process could not read in the whole run.
+    missed: how many records the process could not read in this epoch.
+
+    `start` and `done` are the same in all processes.
     """
 
     cursor: int

@@ -52,7 +52,10 @@ def recall(trainer: ModalityTrainer, clips: Clips) -> Recall:
 
 
 def _recall_at_1(scores: Float32Array, right: BoolArray) -> float:
-    """Returns the share of rows whose best column is right. Of k columns with the best score, each right one counts 1 / k.
+    """Returns the share of rows whose best column is right.
+
+    If several columns of a row tie for the best score, the row counts as a fraction. The fraction is the share of right columns among
+    the tied columns.
 
     scores: (n, m). right: (n, m), whether a column is a right answer for a row.
     """
