@@ -209,6 +209,7 @@ def test_a_compressed_list_that_is_cut_short_is_said(tmp_path, ending):
         ("url,kind\nhttp://a,film\n", "kind must be video or audio, not 'film'"),
         ("url,title\n,x\n", "the url is empty"),
         ("url,vidal_views\nhttp://a,[1]\n", "vidal_views must be JSON such as"),
+        ("url,clips\nhttp://a,[]\n", "clips is an empty list: give at least one [start, end], or leave the cell empty"),
         (
             "link\nhttp://a\n",
             "no column `url`: name the column of URLs with --set columns.url=COLUMN; the columns are link",
