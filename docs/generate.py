@@ -364,8 +364,8 @@ SCORE_MEANINGS = {
     "duration_s": "the value of the column `duration_s`",
     "fps": "the value of the column `fps`",
     "frozen_share": (
-        "share of the pairs of neighbouring frames that are nearly identical. In such a pair, the luma of each of 8 x 8 blocks of the "
-        "picture differs by less than 0.005"
+        "share of the pairs of neighbouring frames that are nearly identical. The picture is divided into 64 blocks, 8 in each "
+        "direction. In such a pair, the luma of every block differs by less than 0.005"
     ),
     "infrared_flicker": (
         "change of the mean level of the infrared between neighbouring frames: mean over the pairs. 1 is a change from black to white"
