@@ -476,7 +476,7 @@ MEANINGS = {
         "copies out when you use the data. Copies within a shard were dropped."
     ),
     "contaminates": "Names of the evaluation sets that contain the clip or a copy of it. The recipe lists the sets under decontaminate.",
-    "synthetic_views": "The views of the clip that a model made. Texts of your list count as well, because vidal cannot know who wrote them.",
+    "synthetic_views": "The views that a model made. Texts of your list count as well, because vidal cannot know who wrote them.",
     "view": (
         "Name of the view: title, hashtags, subtitle, keyframe, video, enhanced, sound, depth, infrared or audio. Null if the row "
         "is about a candidate or a clip."

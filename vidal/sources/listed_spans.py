@@ -28,7 +28,9 @@ def split_spans(row: ListedRow) -> list[ListedRow | RowError]:
     if column and spans is None:
         raise RowError(f"{column} must be [[start, end], ...], not {str(row[column])[:80]!r}")
     if column and not spans:
-        raise RowError(f"{column} is an empty list: give at least one [start, end], or leave the cell empty for the whole file")
+        raise RowError(
+            f"{column} is an empty list: give at least one [start, end], or leave the cell empty for the whole file"
+        )
     if spans is None:
         column, spans = _perhaps_spans(row)
     if spans is None:
