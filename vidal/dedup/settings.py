@@ -8,18 +8,18 @@ from vidal.config.base import Settings
 
 
 class Duplicates(Settings):
-    """How copies are found. Two clips are copies if they have the same bytes, are nearly the same, or have similar embeddings."""
+    """How copies are found. Two clips are copies if they have the same bytes, are nearly the same, or have the same meaning."""
 
     exact: bool = True
     """Whether clips with the same bytes are copies."""
     near: bool = True
     """Whether videos or sounds that are nearly the same are copies."""
     max_distance: float = Field(default=20.0, ge=0)
-    """Two videos are nearly the same only if the perceptual hashes of their frames differ in at most this many of 64 bits, in the
-    median."""
+    """Each frame has a perceptual hash of 64 bits. Two videos are nearly the same only if the hashes of their frames differ in at most
+    this many bits (the median over the frames)."""
     motion_min: float = Field(default=0.65, ge=-1, le=1)
-    """Two videos are nearly the same only if their motion correlates at least this much (-1 to 1). Videos that stand still are
-    compared by their hashes alone."""
+    """Two moving videos are nearly the same only if their motion correlates at least this much (-1 to 1). If one video
+    stands still, hashes that differ in at most 4 bits are enough."""
     audio_max_difference: float = Field(default=0.12, ge=0, le=1)
     """Two sounds are nearly the same if at most this share of the bits of their audio fingerprints differs."""
     semantic: float | None = Field(default=None, gt=0, le=1)
@@ -44,8 +44,8 @@ class EvaluationSet(Settings):
     signatures: str | None = None
     """A file that `vidal signatures` wrote for the media of the set. Give `ids`, `signatures` or both."""
     semantic: float | None = Field(default=None, gt=0, le=1)
-    """A clip counts as a copy too if the cosine of its embedding and one in `signatures` is at least this. `null` does not
-    compare meanings."""
+    """A clip also counts as a copy if its embedding has at least this cosine with an embedding in `signatures`. `null` does not
+    compare embeddings."""
 
     @model_validator(mode="after")
     def _something(self) -> EvaluationSet:

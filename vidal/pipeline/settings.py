@@ -19,8 +19,8 @@ class Resources(Settings):
     gpu_memory: float | None = Field(default=None, gt=0)
     """GPU memory of one worker in GB, in place of `gpus`. Ignored if the cluster has no GPU."""
     batch_size: int | None = Field(default=None, ge=1)
-    """Number of pictures that the model is given at a time. `null` means those of one clip. The number affects speed, never rows. Only
-    for the stages `depth` and `infrared`."""
+    """Number of pictures that the model is given at a time. `null` means those of one clip. The number changes the speed, but not the
+    results. Only for the stages `depth` and `infrared`."""
     memory_gb: float | None = Field(default=None, gt=0)
     """Memory of one worker, in GB. `null` requests none."""
     parts_at_once: int | None = Field(default=None, ge=1)
@@ -73,4 +73,4 @@ class Engine(Settings):
     """Size of Ray's object store in MB, if the command starts Ray."""
     log_level: Literal["info", "debug"] | None = None
     """Level of the log messages that workers send to the command. `null` sends none. The options `--verbose` and `--log-json` set
-    this key."""
+    this key to `info`."""

@@ -42,8 +42,8 @@ class Fbank(Settings):
     frames: int = Field(default=1024, ge=16)
     """Number of windows that the encoder is given. A window lasts 25 ms, and a window begins every 10 ms."""
     fill: Literal["zero", "tile"] = "zero"
-    """How a sound that is too short is filled up. `zero` appends zeros. `tile` repeats the sound. Of a sound that is too long, three
-    pieces are used."""
+    """How a sound with fewer windows than `frames` is filled up. `zero` appends zeros. `tile` repeats the sound. Of a longer sound,
+    the beginning, middle and end are used."""
 
 
 class Encoder(Settings):
@@ -53,8 +53,8 @@ class Encoder(Settings):
     """Pretrained network that the encoder starts from."""
     tuning: Literal["lora", "attention", "full", "head", "frozen"] = "full"
     """Which weights are trained. `lora` trains low-rank adapters, class embedding, last norm and projection, as LanguageBind does.
-    `attention` trains the weights of the attention in place of the adapters. LanguageBind calls this full tuning. `full` trains all
-    weights. `head` trains the last layers. `frozen` trains none."""
+    `attention` trains the weights of the attention in place of the adapters. `full` trains all weights. `head` trains the last
+    layers. `frozen` trains none."""
     lora: Lora = Lora()
     """Low-rank adapters, if `tuning` is `lora`."""
     patch_dropout: float = Field(default=0.0, ge=0, lt=1)
@@ -73,7 +73,7 @@ class Encoder(Settings):
     views: dict[str, float] | None = None
     """Weights of the views for this modality. `null` uses `train.views`."""
     clip_norm: PositiveFloat | Literal["off"] | None = None
-    """Largest norm of the gradients. `off` does not clip them. Both values of `preset` set `off`. `null` uses `train.clip_norm`."""
+    """Largest norm of the gradients. `off` does not clip them. `null` uses `train.clip_norm`. With a `preset`, the default is `off`."""
     preset: Literal["paper", "script"] | None = None
     """Published settings of LanguageBind. `paper` uses those of the paper. `script` uses those of the published scripts. Keys that you
     set yourself override them."""
@@ -157,17 +157,17 @@ PRESETS: dict[tuple[Modality, str], Preset] = {
 
 
 class Train(Settings):
-    """vidal trains one encoder for each modality. A frozen language tower turns texts into vectors."""
+    """vidal trains one encoder for each modality. A frozen text encoder, the language tower, turns texts into vectors."""
 
     text: ModelSpec = ModelSpec(adapter="minilm")
     """The language tower."""
     modalities: dict[Modality, Encoder] = Field(default_factory=dict)
-    """Encoders to train, by modality. `null` removes a modality that the recipe inherits."""
+    """The encoder of each modality, such as `{depth: {epochs: 5}}`. `{depth: null}` removes an inherited encoder."""
     views: dict[str, float] = Field(
         default_factory=lambda: {"title": 1.0, "keyframe": 1.0, "video": 1.0, "enhanced": 1.0}
     )
-    """Weights with which the views are drawn as the text of a clip. A view without a weight is never drawn. The caption of a keyframe
-    is drawn together with its frame."""
+    """Each time a clip is used, one of its views is drawn as its text. The weights say how likely each view is. A view without a weight
+    is never drawn. If the caption of one frame is drawn, encoders of single pictures get this frame."""
     splits: tuple[Literal["train", "val", "test"], ...] = ("train",)
     """Splits to train on."""
     skip_flags: tuple[str, ...] = ("unsupported",)
@@ -185,7 +185,7 @@ class Train(Settings):
     weight_decay: float = Field(default=0.2, ge=0)
     """Weight decay of AdamW. It does not apply to vectors and scalars."""
     clip_norm: float | None = Field(default=1.0, gt=0)
-    """Largest norm of the gradients. Larger ones are scaled down. `null` does not clip them."""
+    """Largest norm of the gradients. Larger gradients are scaled down. `null` does not clip them."""
     ema: float | None = Field(default=None, gt=0, lt=1)
     """Decay of the exponential moving average of the weights. `null` computes no average."""
     precision: Literal["fp32", "bf16", "amp"] = "fp32"
@@ -212,8 +212,8 @@ class Train(Settings):
     """Steps between two measurements of retrieval on the split `val`. `null` measures only at the end. Nothing is measured if `val`
     has no clips or is trained on."""
     patience: int | None = Field(default=None, ge=1)
-    """The training of a modality stops after this many measurements in a row without better retrieval. The best weights are saved.
-    `null` never stops early. Needs `eval_steps`."""
+    """The training of a modality stops after this many measurements in a row without better retrieval. The weights with the best
+    retrieval are saved. `null` never stops early, and saves the last weights. Needs `eval_steps`."""
 
     def clip_norm_of(self, modality: Modality) -> float | None:
         """Returns the norm that the gradients of a modality are clipped to; None if they are not clipped."""

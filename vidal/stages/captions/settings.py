@@ -6,7 +6,7 @@ from vidal.config.base import ModelSpec, Settings
 
 
 class Captions(Settings):
-    """The models that write captions, and their prompts. A prompt is the name of a file in `pipelines/prompts`, or a path."""
+    """The models that write captions, and their prompts. A prompt file is a path, or a name in `pipelines/prompts`."""
 
     keyframe: ModelSpec | None = None
     """Model that writes a caption for each stored frame."""
@@ -16,8 +16,8 @@ class Captions(Settings):
     """Model that describes the sound. The adapter `heard` writes that speech is heard, if the sound track has the tag `speech`. The
     adapter `transformers` guesses the sound from the pictures."""
     prompt_keyframe: str = "keyframe.txt"
-    """Prompt for the view `keyframe`."""
+    """Prompt file for the view `keyframe`."""
     prompt_video: str = "video.txt"
-    """Prompt for the view `video`."""
+    """Prompt file for the view `video`."""
     prompt_sound: str = "sound.txt"
-    """Prompt for the view `sound`."""
+    """Prompt file for the view `sound`."""

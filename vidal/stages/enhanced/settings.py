@@ -8,18 +8,19 @@ from vidal.config.base import ModelSpec, Settings
 
 
 class Enhanced(Settings):
-    """A language model rewrites the caption of the clip. Each thing that the rewritten caption names must be supported by a word of
-    another view, or by a synonym of such a word. With `seen_min`, the pictures can support it too.
+    """A language model rewrites the caption of the whole clip (the view `video`). Without this caption, it rewrites the title. The
+    words of the rewrite are checked: a word is supported if it, or a synonym, occurs in another text of the clip. With `seen_min`,
+    the pictures can support a word too. [views.md](views.md#checks) lists all checks.
     """
 
     model: ModelSpec | None = None
     """The language model."""
     prompt: str = "enhance.yaml"
-    """Name of a file in `pipelines/prompts`, or a path."""
+    """Prompt file: a path, or a name in `pipelines/prompts`."""
     guard_tagger: str = "en_core_web_sm"
-    """The spaCy pipeline that finds the nouns and verbs to check."""
+    """The spaCy pipeline that finds the nouns, verbs, adjectives and numbers to check."""
     reject_unsupported: bool = True
-    """Whether a caption with an unsupported word is rejected. If false, it is kept with the flag `unsupported`."""
+    """Whether a rewrite with an unsupported word is rejected. If false, it is kept with the flag `unsupported`."""
     synonym_min: float | None = Field(default=0.78, gt=0, le=1)
     """Two words count as synonyms if the cosine of their vectors is at least this. `null` accepts no synonyms."""
     seen_min: float | None = Field(default=None, ge=-1, le=1)
