@@ -26,7 +26,8 @@ class Language(Settings):
 
 
 class Measure(Settings):
-    """Models that compute further scores. docs/columns.md explains the scores. The section `filters` drops clips by them."""
+    """Which scores of the pictures are measured, and how the language is detected. docs/columns.md explains the scores. With the section
+    `filters`, you can drop clips by their scores."""
 
     pictures: bool = True
     """Whether brightness, contrast, saturation, and black and frozen frames are measured."""
