@@ -57,7 +57,7 @@ class Recipe(Settings):
     this key."""
     columns: dict[str, str] = Field(default_factory=dict)
     """Your names for vidal's columns, which docs/crawl.md lists. `{url: link}` reads URLs from your column `link`. The
-    names also apply to the keys of a JSON file that describes a media file of `collection`."""
+    names also apply to the keys of JSON files that describe your media."""
     limit: int | None = Field(default=None, ge=1)
     """Largest number of candidates in a shard. The option `--limit` sets this key."""
     text: Text = Text()

@@ -37,7 +37,7 @@ class Decoding(Settings):
     cpu_s_per_media_s: float = Field(default=6.0, ge=0)
     """Additional CPU time for each second of media that is read or encoded."""
     memory_mb: int = Field(default=900, ge=200)
-    """Resident memory of the process that performs the operation, in MB (10^6 bytes)."""
+    """Resident memory of an operation's process, in MB (10^6 bytes)."""
     packets_max: int = Field(default=1_000_000, ge=1)
     """Largest number of packets that are read."""
     frames_max: int = Field(default=250_000, ge=1)

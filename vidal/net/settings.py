@@ -28,7 +28,7 @@ class HostLimits(Settings):
 
 class Identity(Settings):
     """An identity is an account of yours, a proxy, or both, for sites that yt-dlp has an extractor for. Its requests never send
-    the cookies of `crawl.cookies_file`.
+    `crawl.cookies_file`.
     """
 
     name: str = Field(min_length=1)

@@ -33,7 +33,7 @@ class Terms(Settings):
     verb of a term."""
 
     corpora: tuple[Corpus, ...] = ()
-    """Label lists and captions that the terms are taken from."""
+    """The corpora."""
     database: str | None = None
     """A folder or URI with a `terms.parquet` that `vidal search-terms build` wrote. `null` builds the terms from the corpora, inside
     the dataset."""

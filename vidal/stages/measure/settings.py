@@ -26,8 +26,7 @@ class Language(Settings):
 
 
 class Measure(Settings):
-    """Which scores of the pictures are measured, and how the language is detected. docs/columns.md explains the scores. With the section
-    `filters`, you can drop clips by their scores."""
+    """Which scores of the pictures are measured, and how the language is detected. docs/columns.md explains the scores."""
 
     pictures: bool = True
     """Whether brightness, contrast, saturation, and black and frozen frames are measured."""
