@@ -15,8 +15,8 @@ class Clips(Settings):
     """
 
     detector: Literal["content", "transnetv2"] | None = None
-    """How the boundaries of shots are found. `content` compares successive pictures, and is cheap. `transnetv2` is a neural network.
-    With `null`, no video is cut, and videos longer than `text.duration_max_s` are dropped."""
+    """How the boundaries of shots are found. `content` finds abrupt changes, and is cheap. `transnetv2` is a neural network that finds
+    fades too. With `null`, no video is cut, and videos longer than `text.duration_max_s` are dropped."""
     threshold: float | None = Field(default=None, gt=0)
     """How strong a change must be to count as a boundary. For `content`, the value is from 0 to 255, and `null` means 27. For
     `transnetv2`, it is a probability, and `null` means 0.5."""
