@@ -40,7 +40,9 @@ captions:
 
 - `extends` names a recipe in the same folder, or one of [pipelines/](../pipelines).
 - `filters` and `captions` are sections, that is, groups of keys. The keys that you leave out of a section are inherited too.
-- A list replaces the inherited list. A model with an `adapter` replaces the inherited model.
+- A list replaces the inherited list.
+- A model with an `adapter`, the code that runs it, replaces the inherited model. Without an `adapter`, it changes only the keys that it
+  names.
 - On the command line, `--set key.path=value` overrides any key, for example `--set captions.video.id=/models/smolvlm`.
 - An unknown key is an error.
 
@@ -53,7 +55,7 @@ of the candidates of a shard. OUT is the dataset, a folder or URI that `--out` n
 - The types [`model`](#a-model), [`search`](#searches) and [`collection`](#collections) are groups of keys too. They are
   described at the end.
 - Other types are written as in Python, with YAML's `null` for None. A type such as `or | and | off` lists the allowed values.
-- An empty default is an empty text, list or mapping.
+- An empty default is an empty text, list or mapping. A section has its defaults in its own table.
 - Some sections have an entry for each host, stage or modality. The tables leave the entry out: `resources.cpus` stands for
   `resources.STAGE.cpus`, such as `resources.depth.cpus`.
 - `list[section]` is a list of groups of keys: `terms.corpora.path` is the key `path` of each corpus in the list.

@@ -56,8 +56,8 @@ class Recipe(Settings):
     """Media that you have already, which replace the searches. [Collections](#collections) has the keys. The option `--from` sets
     this key."""
     columns: dict[str, str] = Field(default_factory=dict)
-    """Your names for vidal's columns, which docs/crawl.md lists. `{url: link}` reads URLs from your column `link`. They also
-    rename the keys of the JSON files that describe your media."""
+    """Your names for vidal's columns, which docs/crawl.md lists. `{url: link}` reads URLs from your column `link`. The
+    names also apply to the keys of JSON files that describe your media."""
     limit: int | None = Field(default=None, ge=1)
     """Largest number of candidates in a shard. The option `--limit` sets this key."""
     text: Text = Text()

@@ -28,8 +28,8 @@ class Limits:
 
 
 class Decoding(Settings):
-    """Limits for each operation on a media file: to probe it, to cut it, and to read its frames or its sound. If an operation
-    exceeds a limit, its candidate or clip fails as `too_costly`.
+    """An operation probes a media file, cuts it, or reads its frames or its sound. These limits apply to each operation. If it exceeds a
+    limit, its candidate or clip fails as `too_costly`.
     """
 
     cpu_s: float = Field(default=60.0, gt=0)
@@ -37,7 +37,7 @@ class Decoding(Settings):
     cpu_s_per_media_s: float = Field(default=6.0, ge=0)
     """Additional CPU time for each second of media that is read or encoded."""
     memory_mb: int = Field(default=900, ge=200)
-    """Resident memory of the process, in MB (10^6 bytes)."""
+    """Resident memory of an operation's process, in MB (10^6 bytes)."""
     packets_max: int = Field(default=1_000_000, ge=1)
     """Largest number of packets that are read."""
     frames_max: int = Field(default=250_000, ge=1)

@@ -19,7 +19,7 @@ class HostLimits(Settings):
     requests_per_s: float | None = Field(default=None, gt=0)
     """Largest number of requests per second."""
     burst: int | None = Field(default=None, ge=1)
-    """How many requests may follow each other without waiting, after a pause."""
+    """After a time without requests, this many requests may be sent without waiting."""
     host_concurrency: int | None = Field(default=None, ge=1)
     """Largest number of simultaneous requests."""
     daily_requests: int | None = Field(default=None, ge=1)
@@ -42,8 +42,8 @@ class Identity(Settings):
     videos_per_hour: int | None = Field(default=None, ge=1)
     """Largest number of videos per hour."""
     cool_down_s: float = Field(default=3600.0, gt=0)
-    """How long the identity pauses after a site has blocked it (`rate_limited`, `bot_check`). If the site names a longer pause, that
-    pause applies."""
+    """How long the identity pauses after a site has blocked it (reason `rate_limited` or `bot_check`). If the site names a longer pause,
+    that pause applies."""
 
 
 class Crawl(Settings):
@@ -52,7 +52,7 @@ class Crawl(Settings):
     requests_per_s: float = Field(default=2.0, gt=0)
     """Largest number of requests per second to one host."""
     burst: int = Field(default=4, ge=1)
-    """How many requests to one host may follow each other without waiting, after a pause."""
+    """After a time without requests, this many requests to one host may be sent without waiting."""
     host_concurrency: int = Field(default=4, ge=1)
     """Largest number of simultaneous requests to one host."""
     daily_requests: int | None = Field(default=None, ge=1)
@@ -78,7 +78,7 @@ class Crawl(Settings):
     breaker_pause_s: float = Field(default=60.0, ge=0)
     """How long a host is left alone after `breaker_failures` failures."""
     block_pause_s: float = Field(default=3600.0, ge=0)
-    """How long a host is left alone after it has suspected a robot (`bot_check`)."""
+    """How long a host is left alone after it has suspected a robot (reason `bot_check`)."""
     timeout_s: float = Field(default=120.0, gt=0)
     """Longest time for the page, the download and all attempts of one candidate. Waits for a host do not count."""
     stall_s: float = Field(default=20.0, gt=0)
@@ -95,7 +95,7 @@ class Crawl(Settings):
     max_pixels: int = Field(default=7680 * 4320, ge=1)
     """Largest frame, in pixels (width times height)."""
     duration_min_s: float = Field(default=0.0, ge=0)
-    """Shortest clip."""
+    """Shorter clips are left out (reason `too_short`)."""
     duration_tolerance_s: float = Field(default=1.0, ge=0)
     """A span (`start_s`, `end_s`) of your list may end this much after the end of its file. A stored clip may be this much longer than
     `text.duration_max_s`."""
@@ -130,7 +130,7 @@ class Crawl(Settings):
     `robots: true`."""
     opt_out: tuple[str, ...] = ("noai", "noimageai", "none")
     """A page or file with one of these values in its header X-Robots-Tag or meta tag robots is not used. An empty list turns off
-    ai.txt and tdmrep.json too."""
+    this check, and those of ai.txt and tdmrep.json."""
     licences: tuple[str, ...] = ()
     """Allowed licences, as SPDX names in which `*` stands for any text, such as `[CC0-1.0, 'CC-BY*']`. An empty list allows all."""
     licence_unknown: bool = True

@@ -100,7 +100,7 @@ class Text(Settings):
     stop_words: tuple[str, ...] = ()
     """Hashtags that do not count, because they say nothing about the content, such as 'viral'. They are not compared with the frames."""
     junk_tags: tuple[str, ...] = ()
-    """Hashtags of the platform itself, such as 'shorts'. They do not count. They are not compared with the frames, even as words of
-    the title."""
+    """Hashtags of the platform itself, such as 'shorts'. They are treated like those of `stop_words`. In titles, the same words
+    are not compared with the frames either."""
     duration_max_s: float = Field(default=20.0, gt=0)
     """Longer videos and sounds are dropped. If `clips.detector` is set, `clips.source_max_s` replaces this limit for videos."""

@@ -24,21 +24,22 @@ class Corpus(Settings):
     """For the reader `imagenet`, a file with the ids of the ImageNet classes to keep, such as n01440764, one per line. `null` keeps
     all."""
     synonyms: Literal["each", "joined"] = "each"
-    """For the reader `imagenet`, whose file lists the synonyms of each class. `each` makes each synonym a term. `joined` makes the whole
-    list one term, as in LanguageBind's paper."""
+    """The file for the reader `imagenet` has a list of synonyms for each class. `each` makes each synonym a term. `joined` makes the
+    whole list one term, as in LanguageBind's paper."""
 
 
 class Terms(Settings):
-    """The search terms of a recipe. They are selected so that they cover all keywords (nouns and verbs) of the corpora."""
+    """The search terms of a recipe. They are selected from corpora, which are files of labels or captions. A keyword is a noun or
+    verb of a term."""
 
     corpora: tuple[Corpus, ...] = ()
-    """Label lists and captions that the terms are taken from."""
+    """The corpora."""
     database: str | None = None
     """A folder or URI with a `terms.parquet` that `vidal search-terms build` wrote. `null` builds the terms from the corpora, inside
     the dataset."""
     budget: str | None = None
-    """A `budget.parquet` that `vidal search-terms feedback` wrote, with the number of results per term. `null` asks for the same
-    number with every term."""
+    """A `budget.parquet` that `vidal search-terms feedback` wrote, with the number of results per term. `null` asks for
+    the same number of results for every term."""
     tagger: str = "en_core_web_sm"
     """The spaCy pipeline that finds the nouns and verbs."""
     count: int = Field(default=100_000, ge=1)

@@ -26,7 +26,7 @@ class Language(Settings):
 
 
 class Measure(Settings):
-    """Models that compute further scores. docs/columns.md explains the scores. The section `filters` drops clips by them."""
+    """Which scores of the pictures are measured, and how the language is detected. docs/columns.md explains the scores."""
 
     pictures: bool = True
     """Whether brightness, contrast, saturation, and black and frozen frames are measured."""
