@@ -1,1 +1,1 @@
-"""Keyframes: the frames of a clip that are stored, and for which depth and infrared are estimated."""
+"""Keyframes: the frames of a clip that are stored. Depth and other views are computed from them."""
