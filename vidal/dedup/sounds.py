@@ -1,11 +1,11 @@
 """Finds recordings that are nearly the same, by their fingerprints. A fingerprint is a series of values.
 
-First, an index of all values shows which recordings have equal values. Then the fingerprints of two such recordings are compared bit by
+First, an index of values shows which recordings have equal values. Then the fingerprints of two such recordings are compared bit by
 bit, at each time offset at which at least two of their values are equal. If one of the recordings is shorter than 4 s, one equal value
 is enough. At most 32 offsets are tried, those with the most equal values.
 
-The index lacks the values that a recording repeats more than four times, as in silence. If a recording has too few other values, the
-index has all of its values. Whether two recordings are found to be the same does not depend on any other recording.
+Values that a recording repeats more than four times, as in silence, are left out of the index. But if too few values of a recording
+would remain, all of them are in the index. Whether two recordings are found to be the same does not depend on any other recording.
 """
 
 from __future__ import annotations

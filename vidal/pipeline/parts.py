@@ -1,4 +1,4 @@
-"""Reads and writes the stored parts, and says whether they are up to date."""
+"""Reads and writes the stored parts, and says whether they are up to date. A part is a batch of the candidates of a shard."""
 
 from __future__ import annotations
 

@@ -121,9 +121,9 @@ def _bars() -> Bars:
 
 
 def tracked(spread: Callable[[Any, list[Any]], Iterator[Any]]) -> Callable[[Any, list[Any]], Iterator[Any]]:
-    """Returns a function that does what `spread` does, and shows a progress bar if standard error is a terminal.
+    """Returns a version of `spread` that shows a progress bar if standard error is a terminal.
 
-    The bar is labelled with the name of the function that runs over the items.
+    spread: called with a function and a list of items, applies the function to each item. The bar shows the name of this function.
     """
 
     def run(function: Any, items: list[Any]) -> Iterator[Any]:
