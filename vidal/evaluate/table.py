@@ -53,7 +53,10 @@ Results = Mapping[str, StoredResult]
 
 
 def key(task: str, query: str, target: str) -> str:
-    """Returns the key of a result in a file of results. The order of modalities that "+" joins does not matter."""
+    """Returns the key of a result in a file of results.
+
+    query, target: modalities, joined by "+" if there are several. "image+audio" and "audio+image" have the same key.
+    """
     return f"{task}: {'+'.join(sorted(query.split('+')))} -> {'+'.join(sorted(target.split('+')))}"
 
 
