@@ -359,9 +359,10 @@ def _log_part(computed: int, rows: list[Row], outcomes: list[LedgerRow], seconds
 
 
 def _marks(outcomes: list[LedgerRow]) -> dict[str, str]:
-    """Returns how many outcomes of a part are quarantined, and how many are awaiting (see ledger.is_awaiting), for the part's metadata.
+    """Returns two counts for the metadata of a part: of the quarantined outcomes, and of the outcomes that need more work.
 
-    If one of these numbers is not zero, the next run works on the part again.
+    More work is needed for views that are not computed yet, or that failed transiently. If one of the counts is not zero, the next run
+    works on the part again.
     """
     quarantined = sum(outcome["reason"] == Reason.QUARANTINED.value for outcome in outcomes)
     awaiting = sum(ledger.is_awaiting(outcome) for outcome in outcomes)
