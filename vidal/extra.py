@@ -32,7 +32,10 @@ MEANINGS = {
     SUBTITLE_LANGUAGE: "the language of the subtitles that became the view `subtitle`, as the page names it",
     "hdr": "true if the downloaded video had a high dynamic range (HDR)",
     "interlaced": "true if the downloaded video was interlaced",
-    "similarity_between": "what the column `similarity` compares: `frames, title and hashtags`, or for a sound `title, search terms`",
+    "similarity_between": (
+        "a short name of what the column `similarity` compares: `frames, title and hashtags` for a video, and `title, search terms` "
+        "for a sound"
+    ),
     "contaminates_NAME": "for each evaluation set NAME in the column `contaminates`: why the clip counts as a clip of this set",
     "audio_activity_model": "the model that computed the shares of speech, singing and music",
     "audio_speech_text": "transcript of the speech in the sound track, by a model",

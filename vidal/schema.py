@@ -450,7 +450,7 @@ MEANINGS = {
     "depth_kind": (
         'What a depth pixel means. With "metric", it is a distance, or 0 if the distance is unknown. With "relative", a larger value is '
         'farther away. With "inverse_relative", a larger value is nearer. If depth is not metric, the scores depth_at_0 and '
-        "depth_at_65535 say which values of the model the pixels 0 and 65535 stand for."
+        "depth_at_65535 are the model's values for the pixels 0 and 65535."
     ),
     "depth_unit": '"mm" if depth_kind is "metric", else empty.',
     "depth_model": "Name of the model that estimated the depth.",

@@ -89,7 +89,7 @@ def _vectors(rows: Sequence[SignedRow], numbers: Places, column: Column, width: 
 def compare(
     own: Signed, other: Signed | None, settings: Duplicates, *, indexed: bool | None = None, cells: Cells | None = None
 ) -> Pairs:
-    """Returns the pairs of clips that are alike, sorted by the later clip.
+    """Returns the pairs of clips that are alike. They are sorted by `later`, the higher of the two numbers of a pair.
 
     other: None compares `own` with itself.
     indexed: True compares pictures only for the pairs that an index of hashes chooses (see vidal.dedup.bit_sampling). False compares

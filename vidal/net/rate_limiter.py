@@ -132,7 +132,7 @@ class LocalRateLimiter:
                     state.trial = None
 
     def record_success(self, host: str) -> None:
-        """Resets the host's count of failures and closes its circuit breaker. If a pause of the host has begun, it still lasts to its end."""
+        """Resets the host's count of failures and closes its circuit breaker. A pause that has begun still lasts to its end."""
         with self._lock:
             if state := self._hosts.get(host):
                 state.failures, state.tripped_at, state.trial = 0, None, None
