@@ -34,8 +34,8 @@ LR, TEMPERATURE, WEIGHT_DECAY = 1e-3, 0.07, 0.2
 class Clips:
     """The features of n clips; rows of unreadable clips are NaN.
 
-    of: the features of EfficientNet, (n, FEATURES), which are the input of the linear layer. zero_shot: vectors that the tower computes
-    without training, (n, width). The output of the linear layer is added to them.
+    of: the features of EfficientNet, (n, FEATURES), which are the input of the linear layer. zero_shot: for each clip, the vector of its
+    pictures by the EfficientNet tower before any training, (n, width). The output of the linear layer is added to it.
     """
 
     of: Tensor

@@ -82,7 +82,8 @@ def _scores(clip: Clip, columns: Columns, views: Mapping[str, ViewSpec]) -> dict
         scores["cuts"] = float(clip["cuts"])
     if undeclared := scores.keys() - declared_scores(views):
         raise ValueError(
-            f"scores that no stage declares: {', '.join(sorted(undeclared))}: add them to `scores` of the view's settings class"
+            f"scores that no stage declares: {', '.join(sorted(undeclared))}: add them to `scores` of the view's settings class, "
+            "or to MEASURES in vidal/scores.py"
         )
     return scores
 
