@@ -114,16 +114,20 @@ def _counts(
     device = torch.device(choose_device())
     above, tied = np.zeros(len(queries), np.int64), np.zeros(len(queries), np.int64)
     for first in range(0, len(queries), _ROWS):
-        rows = slice(first, first + _ROWS)
-        query = torch.from_numpy(queries[rows]).to(device)
-        bar = torch.from_numpy(best[rows]).to(device)[:, None]
+        query = torch.from_numpy(queries[first : first + _ROWS]).to(device)
+        bar = torch.from_numpy(best[first : first + _ROWS]).to(device)[:, None]
         for start, end, groups in _column_chunks(len(gallery), starts):
             scores = query @ torch.from_numpy(gallery[start:end]).to(device).T
             if groups is not None:
                 scores = _group_maxima(scores, torch.from_numpy(groups).to(device))
-            higher = (scores > bar + TIE).sum(1)
+            # A large gallery has few such answers for a query, and the largest score of a chunk is found ten times as fast as all
+            # scores are compared. A quarter slower where most queries have such answers in each chunk.
+            reached = (~(scores.amax(1, keepdim=True) < bar - TIE)).nonzero()[:, 0]
+            scores, least = scores[reached], bar[reached]
+            higher = (scores > least + TIE).sum(1)
+            rows = first + reached.cpu().numpy()
             above[rows] += higher.cpu().numpy()
-            tied[rows] += ((scores >= bar - TIE).sum(1) - higher).cpu().numpy()
+            tied[rows] += ((scores >= least - TIE).sum(1) - higher).cpu().numpy()
     return above, tied
 
 
