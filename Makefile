@@ -90,7 +90,7 @@ stage-versions: $(READY)
 
 # The pages that are made of settings and schemas.
 docs: $(READY)
-	$(BIN)/python docs/generate.py
+	$(BIN)/python -m docs.generate
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -1,26 +1,24 @@
 """The pages that are made of the code say what the code says, and everything in them is described."""
 
-import runpy
-
 import pytest
 from pydantic import BaseModel
 
+from docs.generate import PAGES
+from docs.pages.recipe import sections_of
 from tests.conftest import ROOT
 from vidal import schema
 from vidal.config.recipe import Recipe
 from vidal.sources.registry import COLLECTIONS, SOURCES
 
-GENERATE = runpy.run_path(str(ROOT / "docs" / "generate.py"))
-
 
 @pytest.mark.parametrize("name", ["recipe.md", "columns.md"])
 def test_a_page_is_what_make_docs_writes(name):
     page = (ROOT / "docs" / name).read_text(encoding="utf-8")
-    assert page == GENERATE["PAGES"][name](), "run `make docs`"
+    assert page == PAGES[name](), "run `make docs`"
 
 
 def sections(model: type[BaseModel]) -> set[type[BaseModel]]:
-    inner = {section for field in model.model_fields.values() for section in GENERATE["_sections"](field)}
+    inner = {section for field in model.model_fields.values() for section in sections_of(field)}
     return {model}.union(*(sections(each) for each in inner))
 
 
